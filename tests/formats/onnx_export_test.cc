@@ -94,16 +94,19 @@ TEST(OnnxExport, PolyphaseSamplingComesBackAsTheLayer) {
 }
 
 TEST(OnnxExport, LearnablePolyphaseSamplingComesBackAsTheLayer) {
-  const SymbolicTensor in = Input({6, 8, 3}, {.name = "map"});
-  const SymbolicTensor out = LearnablePolyphaseSampling2D({.strides = {2, 4}, .hidden_filters = 5, .name = "lps"})(in);
-  const detail::graph::Graph graph = detail::graph::Graph::functional("m", {{in}}, {{out}}, 1);
-  const detail::formats::OnnxModel model = detail::formats::read_onnx(detail::formats::graph_to_onnx(graph, {}), "lps", "", 1);
-  ASSERT_THAT(class_names(model.graph), ::testing::ElementsAre("InputLayer", "LearnablePolyphaseSampling2D"));
-  ASSERT_EQ(model.graph.variables().size(), graph.variables().size());
-  for (std::size_t i = 0; i < graph.variables().size(); ++i)
-    EXPECT_EQ(values_of(model.graph.variables()[i].value()), values_of(graph.variables()[i].value())) << i;
-  const Tensor input = random_tensor({5, 6, 8, 3}, 4, -1, 1);
-  EXPECT_EQ(values_of(run_graph(model.graph, {input})[0]), values_of(run_graph(graph, {input})[0]));
+  // Of the second map each phase is one column, narrower than the strides are high.
+  for (const auto& [image, strides] : {std::pair{Shape{6, 8, 3}, Size2{2, 4}}, {Shape{4, 1, 3}, Size2{2, 1}}, {Shape{1, 4, 3}, Size2{1, 2}}}) {
+    const SymbolicTensor in = Input(image, {.name = "map"});
+    const SymbolicTensor out = LearnablePolyphaseSampling2D({.strides = strides, .hidden_filters = 5, .name = "lps"})(in);
+    const detail::graph::Graph graph = detail::graph::Graph::functional("m", {{in}}, {{out}}, 1);
+    const detail::formats::OnnxModel model = detail::formats::read_onnx(detail::formats::graph_to_onnx(graph, {}), "lps", "", 1);
+    ASSERT_THAT(class_names(model.graph), ::testing::ElementsAre("InputLayer", "LearnablePolyphaseSampling2D"));
+    ASSERT_EQ(model.graph.variables().size(), graph.variables().size());
+    for (std::size_t i = 0; i < graph.variables().size(); ++i)
+      EXPECT_EQ(values_of(model.graph.variables()[i].value()), values_of(graph.variables()[i].value())) << i;
+    const Tensor input = random_tensor(image.with_first(5), 4, -1, 1);
+    EXPECT_EQ(values_of(run_graph(model.graph, {input})[0]), values_of(run_graph(graph, {input})[0]));
+  }
 }
 
 // Two branches of one choice: the order in which nodes are read decides whether one layer takes both maps.

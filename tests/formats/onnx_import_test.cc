@@ -84,6 +84,14 @@ TEST(OnnxImport, BlurredPoolingIsRecognised) {
   }
 }
 
+TEST(OnnxImport, TheNodesOfALayerNormalizationAreTheLayer) {
+  const Archive archive = load_npz(fixture("operators.npz"));
+  const detail::formats::OnnxModel model = detail::formats::read_onnx(model_bytes(archive["layer_norm_parts/model"]), "layer_norm_parts", "", 1);
+  std::vector<std::string> classes;
+  for (const detail::graph::Member& member : model.graph.members()) classes.emplace_back(member.class_name());
+  EXPECT_THAT(classes, ::testing::Contains("LayerNormalization"));
+}
+
 // Layers that Keras has too, and no exchange of axes where the constant's axes lie last in linn.
 TEST(OnnxImport, ConstantsBecomeFrozenNormalizations) {
   const Archive archive = load_npz(fixture("operators.npz"));

@@ -10,6 +10,7 @@
 
 #include "formats/onnx/import.h"
 #include "io/file.h"
+#include "support/message_of.h"
 #include "support/onnx_file.h"
 #include "support/sanitized.h"
 
@@ -59,6 +60,63 @@ TEST(OnnxStrangers, AllMissingOperatorsAreListedAtOnce) {
   OnnxFile dead = hand_made();
   dead.nodes.push_back(onnx_node("Conv3D", {"x"}, {"unused"}));
   EXPECT_EQ(read(dead.bytes()).graph.output_shape(), Shape{2});
+}
+
+TEST(OnnxStrangers, FiftyMissingOperatorsAreListedAndTheRestCounted) {
+  for (const int count : {50, 51}) {
+    std::vector<Message> nodes;
+    for (int i = 0; i < count; ++i) nodes.push_back(onnx_node("Nothing", {i == 0 ? "x" : fmt::format("v{}", i)}, {i + 1 == count ? "y" : fmt::format("v{}", i + 1)}));
+    const std::string said = message_of<FormatError>([&] { read(with_nodes(nodes).bytes()); });
+    EXPECT_NE(said.find("(node 49)"), std::string::npos) << said;
+    EXPECT_EQ(said.find("(node 50)"), std::string::npos) << said;
+    EXPECT_EQ(said.find("and 1 more") != std::string::npos, count == 51) << said;
+  }
+}
+
+TEST(OnnxStrangers, RemaindersOfRealNumbersWantFmod) {
+  OnnxFile file = with_nodes({onnx_node("Mod", {"a", "b"}, {"c"}, "rest"), onnx_node("Add", {"x", "c"}, {"y"})});
+  file.initializers = {onnx_floats("a", {1}, {5}), onnx_floats("b", {1}, {3})};
+  refuses(file, {"node 0 \"rest\" (Mod)", "attribute \"fmod\" is 0"});
+  file.nodes[0].message(5, onnx_attribute("fmod", 1));
+  EXPECT_EQ(read(file.bytes()).graph.output_shape(), (Shape{4, 5, 3}));
+}
+
+TEST(OnnxStrangers, ABandOfTooManyChannelsIsRefused) {
+  OnnxFile file = with_nodes({onnx_node("LRN", {"x"}, {"y"}, "norm").message(5, onnx_attribute("size", 5))});
+  file.inputs = {onnx_value("x", {0, 1 << 20, 1, 1})};
+  refuses(file, {"node 0 \"norm\" (LRN)", "that is the most linn takes"});
+}
+
+TEST(OnnxStrangers, ANodeHasSixtyFourAttributes) {
+  OnnxFile file = with_nodes({onnx_node("Relu", {"x"}, {"y"})});
+  for (int i = 0; i < 64; ++i) file.nodes[0].message(5, onnx_attribute(fmt::format("a{}", i), 1));
+  refuses(file, {"attribute \"a0\" is not supported"});
+  file.nodes[0].message(5, onnx_attribute("one_more", 1));
+  refuses(file, {"more than 64 attributes"});
+}
+
+std::vector<std::string> classes_in(const OnnxFile& file) {
+  const detail::formats::OnnxModel model = read(file.bytes());
+  std::vector<std::string> names;
+  for (const detail::graph::Member& member : model.graph.members()) names.emplace_back(member.class_name());
+  return names;
+}
+
+TEST(OnnxStrangers, AxesOfSizeOneGrowToThoseOfAConstant) {
+  for (const std::int64_t size : {2, 3}) {
+    OnnxFile file = with_nodes({onnx_node("Add", {"x", "c"}, {"y"})});
+    file.inputs = {onnx_value("x", {0, 3, 1, 5})};
+    file.initializers = {onnx_floats("c", {size, 1}, std::vector<float>(static_cast<std::size_t>(size), 1))};
+    EXPECT_EQ(read(file.bytes()).graph.output_shape(), (Shape{size, 5, 3}));
+  }
+}
+
+// The Add behind a product is its bias where it leaves the number of axes as it is.
+TEST(OnnxStrangers, ABiasOfManyAxesBelongsToTheProduct) {
+  OnnxFile file = with_nodes({onnx_node("MatMul", {"x", "w"}, {"p"}), onnx_node("Add", {"p", "b"}, {"y"})});
+  file.inputs = {onnx_value("x", {0, 4, 5})};
+  file.initializers = {onnx_floats("w", {5, 3}, std::vector<float>(15, 0.5F)), onnx_floats("b", {1, 1, 3}, {1, 2, 3})};
+  EXPECT_EQ(classes_in(file), (std::vector<std::string>{"InputLayer", "Dense"}));
 }
 
 TEST(OnnxStrangers, OperatorSets) {

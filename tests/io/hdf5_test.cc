@@ -464,6 +464,56 @@ TEST(Hdf5, RefusesADamagedChecksum) {
   expect_error<FormatError>([&] { Hdf5File(bytes, "some.h5"); }, {"the object header is damaged"});
 }
 
+// What many_latest.h5 holds that can be read: links and attributes in heaps and trees.
+void walk_many(const Bytes& bytes) {
+  const Hdf5File file(bytes, "some.h5");
+  for (int i = 0; i < 12; ++i) file.root().dataset(fmt::format("group/entry_{}", i));
+  file.root().group("soft").names();
+  walk(file.root().group("attributes"));
+}
+
+// A bit of each block that ends with a checksum: what it holds must not be used.
+TEST(Hdf5, RefusesADamagedBlockOfEveryKind) {
+  const auto everything = [](const Bytes& bytes) { walk(bytes); };
+  std::map<std::string, int> blocks;  // that were found out
+  for (const auto& [name, read] : {std::pair<const char*, std::function<void(const Bytes&)>>{"many_latest.h5", walk_many}, {"chunks_latest.h5", everything},
+                                   {"indexes_latest.h5", everything}, {"pages_latest.h5", everything}}) {
+    Bytes bytes = slurp(kept("io", name));
+    read(bytes);
+    for (const std::string_view signature : {"OHDR", "FRHP", "FHIB", "BTHD", "BTIN", "BTLF", "FAHD", "FADB", "EAHD", "EAIB", "EASB", "EADB"})
+      for (std::size_t at = text_of(bytes).find(signature); at != std::string_view::npos; at = text_of(bytes).find(signature, at + 1)) {
+        const std::size_t inside = at + 20;  // behind signature, version, client, address and place in a heap: of an array's block the first element
+        bytes[inside] ^= std::byte{1};
+        try {
+          read(bytes);  // some indexes, such as that by creation, are not read
+        } catch (const FormatError& error) {
+          EXPECT_THAT(error.what(), testing::HasSubstr("damaged")) << signature << " at " << at << " of " << name;
+          ++blocks[std::string(signature)];
+        }
+        bytes[inside] ^= std::byte{1};
+      }
+  }
+  EXPECT_EQ(blocks.size(), 12U) << testing::PrintToString(blocks);
+}
+
+// A link of a tree's leaf lies far behind the blocks of its heap.
+TEST(Hdf5, RefusesAnObjectOutsideItsHeap) {
+  const Bytes whole = slurp(kept("io", "many_latest.h5"));
+  constexpr std::size_t first_record = 6, record = 11, heap_offset = 5;  // a hash, the kind of the identifier, its offset and length
+  int outside = 0;
+  for (std::size_t leaf = text_of(whole).find("BTLF"); leaf != std::string_view::npos; leaf = text_of(whole).find("BTLF", leaf + 1)) {
+    if (get<std::uint8_t>(whole, leaf + 5) != 5) continue;  // of links by name
+    std::size_t end = leaf + first_record;
+    while (lookup3(std::span(whole).subspan(leaf, end - leaf)) != get<std::uint32_t>(whole, end)) end += record;
+    Bytes bytes = whole;
+    put(bytes, leaf + first_record + heap_offset, std::uint32_t{1} << 28);
+    seal(bytes, leaf, end);
+    const std::string said = tests::message_of<FormatError>([&] { walk_many(bytes); });
+    if (said.find("an object lies at offset 268435456 of the fractal heap") != std::string::npos) ++outside;
+  }
+  EXPECT_GE(outside, 3);
+}
+
 TEST(Hdf5, RefusesAShapeThatOverflows) {
   Hdf5Writer writer;
   const std::vector<float> values(6);
