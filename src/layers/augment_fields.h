@@ -8,7 +8,7 @@
 #include <string>
 #include <utility>
 
-#include "layers/augmentations.h"
+#include "layers/augment_image.h"
 #include "layers/described.h"
 #include "layers/window.h"
 #include "linn/error.h"

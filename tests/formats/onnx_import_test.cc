@@ -9,6 +9,7 @@
 
 #include "io/file.h"
 #include "io/test_files.h"
+#include "support/onnx_file.h"
 #include "support/onnx_run.h"
 
 namespace linn::tests {
@@ -82,6 +83,20 @@ TEST(OnnxImport, BlurredPoolingIsRecognised) {
     EXPECT_EQ(config["border"], border);
     EXPECT_EQ(config["filter_size"], 3);
   }
+}
+
+// While the file is read: each number of the constant comes where ONNX says.
+TEST(OnnxImport, ConstantsAreExpandedAlongTheirAxesOfSizeOne) {
+  OnnxFile file{.nodes = {onnx_node("Expand", {"c", "s"}, {"e"}), onnx_node("Add", {"x", "e"}, {"y"})},
+                .initializers = {onnx_floats("c", {2, 1}, {10, 20}), onnx_integers("s", {3}, {2, 2, 3})},
+                .inputs = {onnx_value("x", {0, 2, 2, 3})},
+                .outputs = {onnx_value("y", {0, 2, 2, 3})}};
+  const detail::formats::OnnxModel model = detail::formats::read_onnx(file.bytes(), "expand", "", 1);
+  const Tensor y = run_onnx(model, {Tensor({1, 2, 2, 3})})[0];
+  const std::vector<double> row = {10, 10, 10, 20, 20, 20};
+  std::vector<double> expected = row;
+  expected.insert(expected.end(), row.begin(), row.end());
+  EXPECT_EQ(values_of(y), expected);
 }
 
 TEST(OnnxImport, TheNodesOfALayerNormalizationAreTheLayer) {

@@ -111,6 +111,29 @@ TEST(OnnxStrangers, AxesOfSizeOneGrowToThoseOfAConstant) {
   }
 }
 
+// Zeros may stand around a map whose values are never negative: Keras has that layer. Around others the pads belong to the window.
+TEST(OnnxStrangers, PadsOfAMaximumAreZerosBehindWhatIsNeverNegative) {
+  const auto is_padded = [](const Message& node) {
+    OnnxFile file = with_nodes({node, onnx_node("MaxPool", {"a"}, {"y"}).message(5, onnx_attribute("kernel_shape", {3, 3})).message(5, onnx_attribute("pads", {1, 1, 0, 0}))});
+    const std::vector<std::string> classes = classes_in(file);
+    return std::ranges::find(classes, "ZeroPadding2D") != classes.end();
+  };
+  for (const char* op : {"Relu", "Sigmoid", "Softplus", "Exp"}) EXPECT_TRUE(is_padded(onnx_node(op, {"x"}, {"a"}))) << op;
+  for (const char* op : {"Tanh", "Selu", "HardSwish", "Softsign", "LeakyRelu", "Elu"}) EXPECT_FALSE(is_padded(onnx_node(op, {"x"}, {"a"}))) << op;
+}
+
+TEST(OnnxStrangers, AResizeToTheSameSizeIsNothing) {
+  for (const bool is_same : {true, false}) {
+    OnnxFile file = with_nodes({onnx_node("Relu", {"x"}, {"r"}), onnx_node("Resize", {"r", "", "", "s"}, {"a"}),
+                                onnx_node("MaxPool", {"a"}, {"y"}).message(5, onnx_attribute("kernel_shape", {3, 3})).message(5, onnx_attribute("pads", {1, 1, 0, 0}))});
+    file.initializers = {onnx_integers("s", {4}, {1, 3, is_same ? 4 : 8, is_same ? 5 : 10})};
+    file.inputs = {onnx_value("x", {1, 3, 4, 5})};
+    std::vector<std::string> expected = {"InputLayer", "Activation", "UpSampling2D", "ZeroPadding2D", "MaxPooling2D"};
+    if (is_same) expected.erase(expected.begin() + 2);
+    EXPECT_EQ(classes_in(file), expected);
+  }
+}
+
 // The Add behind a product is its bias where it leaves the number of axes as it is.
 TEST(OnnxStrangers, ABiasOfManyAxesBelongsToTheProduct) {
   OnnxFile file = with_nodes({onnx_node("MatMul", {"x", "w"}, {"p"}), onnx_node("Add", {"p", "b"}, {"y"})});

@@ -1,9 +1,9 @@
-// Augmentations that move pixels.
+// What augmentation layers that move pixels do to one image.
 #include <algorithm>
 #include <cmath>
 #include <numbers>
 
-#include "layers/augmentations.h"
+#include "layers/augment_image.h"
 
 namespace linn::detail::layers {
 namespace {

@@ -1,8 +1,8 @@
-// Augmentations that change colours.
+// What augmentation layers that change colours do to one image.
 #include <algorithm>
 #include <cmath>
 
-#include "layers/augmentations.h"
+#include "layers/augment_image.h"
 
 namespace linn::detail::layers {
 namespace {

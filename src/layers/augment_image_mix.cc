@@ -1,8 +1,8 @@
-// Augmentations made of others.
+// What augmentation layers that are made of others do to one image.
 #include <algorithm>
 #include <utility>
 
-#include "layers/augmentations.h"
+#include "layers/augment_image.h"
 
 namespace linn::detail::layers {
 namespace {
