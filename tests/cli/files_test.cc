@@ -125,6 +125,21 @@ TEST_F(Files, InspectReadsAnUnpackedArchive) {
   EXPECT_THAT(result.out, AllOf(HasSubstr("a Keras model, unpacked"), HasSubstr("layers/dense/vars/0"), HasSubstr("4 tensors")));
 }
 
+TEST_F(Files, InspectCountsAndBoundsValues) {
+  const float inf = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
+  save_safetensors(path("t.safetensors"), {{"odd", Tensor::from(std::vector<float>{1, 7, -2.5F, nan, inf, -inf, nan}, {7})}, {"one", Tensor::from(std::vector<float>{-4}, {1})}});
+  const auto event = run({"inspect", path("t.safetensors"), "--values", "--log", "json"}).events().at(0);
+  ASSERT_EQ(event["tensors"].size(), 2U);
+  const auto& odd = event["tensors"][event["tensors"][0]["name"] == "odd" ? 0 : 1];
+  EXPECT_EQ(odd["nan"], 2);
+  EXPECT_EQ(odd["inf"], 2);
+  EXPECT_EQ(odd["least"], -2.5);
+  EXPECT_EQ(odd["most"], 7);
+  const auto& one = event["tensors"][event["tensors"][0]["name"] == "odd" ? 1 : 0];
+  EXPECT_EQ(one["least"], -4);
+  EXPECT_EQ(one["most"], -4);
+}
+
 TEST_F(Files, InspectListsShards) {
   const Sequential model = trained_network();
   model.save_weights(path("w.weights.json"), {.max_shard_size = 3250});

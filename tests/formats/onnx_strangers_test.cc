@@ -115,11 +115,42 @@ TEST(OnnxStrangers, AxesOfSizeOneGrowToThoseOfAConstant) {
 TEST(OnnxStrangers, PadsOfAMaximumAreZerosBehindWhatIsNeverNegative) {
   const auto is_padded = [](const Message& node) {
     OnnxFile file = with_nodes({node, onnx_node("MaxPool", {"a"}, {"y"}).message(5, onnx_attribute("kernel_shape", {3, 3})).message(5, onnx_attribute("pads", {1, 1, 0, 0}))});
+    file.initializers = {onnx_floats("zero", {}, {0}), onnx_floats("below", {}, {-0.5F})};
     const std::vector<std::string> classes = classes_in(file);
     return std::ranges::find(classes, "ZeroPadding2D") != classes.end();
   };
   for (const char* op : {"Relu", "Sigmoid", "Softplus", "Exp"}) EXPECT_TRUE(is_padded(onnx_node(op, {"x"}, {"a"}))) << op;
+  EXPECT_TRUE(is_padded(onnx_node("Clip", {"x", "zero"}, {"a"})));
+  EXPECT_FALSE(is_padded(onnx_node("Clip", {"x", "below"}, {"a"})));
   for (const char* op : {"Tanh", "Selu", "HardSwish", "Softsign", "LeakyRelu", "Elu"}) EXPECT_FALSE(is_padded(onnx_node(op, {"x"}, {"a"}))) << op;
+}
+
+TEST(OnnxStrangers, ImagesDoNotBecomeMore) {
+  OnnxFile file = with_nodes({onnx_node("Reshape", {"x", "s"}, {"y"}, "more")});
+  file.initializers = {onnx_integers("s", {2}, {6, 20})};
+  refuses(file, {"node 0 \"more\" (Reshape)", "the shape begins with 6; the number of images must stay first"});
+}
+
+TEST(OnnxStrangers, GroupsDivideTheChannels) {
+  for (const std::int64_t groups : {0, -1, 2}) {
+    OnnxFile file = hand_made();
+    file.nodes[0].message(5, onnx_attribute("group", groups));
+    refuses(file, {"node 0 \"conv\" (Conv)", fmt::format("group {} do not fit a map of 3 channels", groups)});
+  }
+  OnnxFile file = with_nodes({onnx_node("ConvTranspose", {"x", "w"}, {"y"}, "up").message(5, onnx_attribute("group", std::int64_t{0}))});
+  file.initializers = {onnx_floats("w", {3, 2, 2, 2}, std::vector<float>(24, 1))};
+  refuses(file, {"node 0 \"up\" (ConvTranspose)", "attribute \"group\" is 0"});
+}
+
+// While the file is read; the open size follows from the others.
+TEST(OnnxStrangers, ConstantsAreReshaped) {
+  OnnxFile file = with_nodes({onnx_node("Reshape", {"c", "s"}, {"r"}), onnx_node("Add", {"x", "r"}, {"y"})});
+  file.initializers = {onnx_floats("c", {15}, std::vector<float>(15, 1)), onnx_integers("s", {3}, {3, -1, 5})};
+  EXPECT_EQ(read(file.bytes()).graph.output_shape(), (Shape{4, 5, 3}));
+  file.initializers[1] = onnx_integers("s", {3}, {-1, -1, 5});
+  refuses(file, {"node 0", "two sizes are -1"});
+  file.initializers[1] = onnx_integers("s", {2}, {4, -1});
+  refuses(file, {"node 0", "15 elements do not fit"});
 }
 
 TEST(OnnxStrangers, AResizeToTheSameSizeIsNothing) {

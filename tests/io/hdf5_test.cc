@@ -496,18 +496,19 @@ TEST(Hdf5, RefusesADamagedBlockOfEveryKind) {
   EXPECT_EQ(blocks.size(), 12U) << testing::PrintToString(blocks);
 }
 
-// Each field of an array's header in turn, with a checksum that is right.
-TEST(Hdf5, RefusesHeadersOfArraysThatCannotBe) {
+// Fields of the headers of arrays and trees in turn, with a checksum that is right.
+TEST(Hdf5, RefusesHeadersOfIndexesThatCannotBe) {
   struct Wrong {
     std::string_view signature;
     std::size_t field;
     std::uint8_t value;
     std::string says;
   };
-  constexpr std::size_t fixed_bytes = 24, extensible_bytes = 68;
+  constexpr std::size_t fixed_bytes = 24, extensible_bytes = 68, tree_bytes = 34;
   const Wrong all[] = {{"FAHD", 5, 1, "the fixed array is for filtered chunks"},
                        {"FAHD", 6, 9, "the fixed array has elements of 9 bytes"},
                        {"FAHD", 7, 63, "pages of the fixed array have 2^63 elements"},
+                       {"BTHD", 6, 10, "B-tree nodes of 10 bytes cannot hold records of"},
                        {"EAHD", 5, 1, "the extensible array is for filtered chunks"},
                        {"EAHD", 7, 65, "the extensible array has 65 bits"},
                        {"EAHD", 9, 3, "blocks of 3 elements"},
@@ -516,9 +517,9 @@ TEST(Hdf5, RefusesHeadersOfArraysThatCannotBe) {
   for (const Wrong& wrong : all) {
     Bytes bytes = slurp(kept("io", "indexes_latest.h5"));
     const std::size_t head = find(bytes, wrong.signature);
-    ASSERT_EQ(get<std::uint8_t>(bytes, head + 5), 0) << "of unfiltered chunks";
     put(bytes, head + wrong.field, wrong.value);
-    seal(bytes, head, head + (wrong.signature == "FAHD" ? fixed_bytes : extensible_bytes));
+    if (wrong.signature == "BTHD") put(bytes, head + 7, std::uint8_t{0});  // the second byte of its size
+    seal(bytes, head, head + (wrong.signature == "FAHD" ? fixed_bytes : wrong.signature == "BTHD" ? tree_bytes : extensible_bytes));
     expect_error<FormatError>([&] { walk(bytes); }, {"some.h5", wrong.says});
   }
 }

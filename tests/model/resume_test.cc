@@ -342,7 +342,7 @@ TEST_F(Resume, OneTrainingADirectory) {
 class Counts : public Callback {
  public:
   void on_train_batch_end(Trainer& /*trainer*/, const Logs& /*logs*/) override { ++steps; }
-  CallbackState state() const override { return {.numbers = {{"steps", steps}, {"odd", std::nan("")}}, .texts = {{"name", "ä\n"}}, .tensors = {{"x/y", resume_y()}}}; }
+  CallbackState state() const override { return {.numbers = {{"steps", steps}, {"odd", std::nan("")}, {"most", HUGE_VAL}, {"least", -HUGE_VAL}}, .texts = {{"name", "ä\n"}}, .tensors = {{"x/y", resume_y()}}}; }
   void restore(const CallbackState& state) override {
     steps = state.numbers.at("steps");
     restored = state;
@@ -361,6 +361,8 @@ TEST_F(Resume, AnOwnCallbackGetsItsState) {
   on_tensors(second, on);
   EXPECT_EQ(counts->steps, 15);
   EXPECT_TRUE(std::isnan(counts->restored.numbers.at("odd")));
+  EXPECT_EQ(counts->restored.numbers.at("most"), HUGE_VAL);
+  EXPECT_EQ(counts->restored.numbers.at("least"), -HUGE_VAL);
   EXPECT_EQ(counts->restored.texts.at("name"), "ä\n");
   EXPECT_TRUE(tests::same_bits(counts->restored.tensors.at("x/y"), resume_y()));
 }

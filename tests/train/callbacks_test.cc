@@ -18,6 +18,7 @@
 #include "linn/layers.h"
 #include "linn/model.h"
 #include "support/message_of.h"
+#include "support/same_bits.h"
 #include "support/source_tree.h"
 
 namespace linn {
@@ -646,6 +647,47 @@ TEST_F(InFit, LossThatIsNoNumberHasNoSign) {
   const double loss = model_.evaluate(x, numbers(), {.verbose = 0})["loss"];
   EXPECT_TRUE(std::isnan(loss));
   EXPECT_EQ(fmt::format("{}", loss), "nan");
+}
+
+// What a checkpoint holds of each callback is all that it remembers: given to a new one, it is that of the new one.
+TEST(CallbackStates, AreTakenBackWhole) {
+  const test::TempDir folder;
+  const auto expect_back = [](Callback& callback, bool is_flag = false) {
+    CallbackState state = callback.state();
+    EXPECT_FALSE(state.numbers.empty());
+    double next = is_flag ? 1 : 2;
+    for (auto& [name, number] : state.numbers) number = next++;
+    callback.restore(state);
+    EXPECT_EQ(callback.state().numbers, state.numbers);
+  };
+  EarlyStopping early;
+  expect_back(early);
+  ModelCheckpoint checkpoint(folder / "best.keras", {.save_best_only = true});
+  expect_back(checkpoint);
+  ReduceLROnPlateau plateau;
+  expect_back(plateau);
+  SwapEMAWeights averages;
+  expect_back(averages, true);
+  TensorBoard board(folder / "logs");
+  expect_back(board);
+  CSVLogger logger(folder / "log.csv");
+  logger.restore({});
+  EXPECT_EQ(logger.state().texts.at("text"), "");
+  logger.restore({.texts = {{"text", "epoch,loss\n0,1.5\n"}}});
+  EXPECT_EQ(logger.state().texts.at("text"), "epoch,loss\n0,1.5\n");
+  const Tensor weights = Tensor::from(std::vector<float>(6, 0.5F), {2, 3});
+  early.restore({.tensors = {{"0", weights}}});
+  EXPECT_TRUE(tests::same_bits(early.state().tensors.at("0"), weights));
+}
+
+// A network that was resumed does not take a worse epoch for its best.
+TEST_F(InFit, AResumedCheckpointOfTheBestStaysTheBest) {
+  ModelCheckpoint checkpoint(path("best.safetensors"), {.monitor = "loss", .save_best_only = true});
+  CallbackState state = checkpoint.state();
+  state.numbers["best"] = -1;
+  checkpoint.restore(state);
+  model_.fit(numbers(), numbers(), {.epochs = 2, .verbose = 0, .callbacks = {checkpoint}});
+  EXPECT_FALSE(fs::exists(path("best.safetensors"))) << "no loss is below -1";
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // What fit, evaluate and predict say to data that does not suit the model, and what they take that nearly does.
 #include "train/samples.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -60,6 +61,18 @@ TEST(Samples, LabelsThatAreNone) {
   expect_says(message_of<DataError>(fit(labels({0, 1.5F, 2}))), {"label 1.5 of sample 1"});
   expect_says(message_of<ShapeError>(fit(Tensor({3, 4}))), {"one label a sample", "categorical_crossentropy"});
   expect_says(message_of<DataError>(fit(Tensor())), {"y is empty"});
+}
+
+// Of an output of 6 rows the classes stand on the last axis.
+TEST(Samples, LabelsOfRowsAreClassesOfTheLastAxis) {
+  Sequential model = rows_model();
+  const auto fit = [&](float label) {
+    std::vector<float> all(12, 3);
+    all[7] = label;
+    model.fit(Tensor({2, 6, 3}), Tensor::from(all, {2, 6}), quiet);
+  };
+  EXPECT_NO_THROW(fit(3));
+  for (const float label : {4.0F, 5.0F, 6.0F}) expect_says(message_of<DataError>([&] { fit(label); }), {fmt::format("label {}", label), "from 0 to 3"});
 }
 
 TEST(Samples, TargetsOfAnotherShape) {
