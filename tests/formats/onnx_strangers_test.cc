@@ -165,6 +165,15 @@ TEST(OnnxStrangers, AResizeToTheSameSizeIsNothing) {
   }
 }
 
+// Between two pixels a cubic may fall below both.
+TEST(OnnxStrangers, ACubicResizeMayGiveNegativeValues) {
+  OnnxFile file = with_nodes({onnx_node("Relu", {"x"}, {"r"}), onnx_node("Resize", {"r", "", "scales"}, {"a"}).message(5, Message().text(1, "mode").integer(20, 3).text(4, "cubic")),
+                              onnx_node("MaxPool", {"a"}, {"y"}).message(5, onnx_attribute("kernel_shape", {3, 3})).message(5, onnx_attribute("pads", {1, 1, 0, 0}))});
+  file.initializers = {onnx_floats("scales", {4}, {1, 1, 2, 2})};
+  const std::vector<std::string> classes = classes_in(file);
+  EXPECT_EQ(std::ranges::find(classes, "ZeroPadding2D"), classes.end()) << fmt::format("{}", fmt::join(classes, ", "));
+}
+
 // The Add behind a product is its bias where it leaves the number of axes as it is.
 TEST(OnnxStrangers, ABiasOfManyAxesBelongsToTheProduct) {
   OnnxFile file = with_nodes({onnx_node("MatMul", {"x", "w"}, {"p"}), onnx_node("Add", {"p", "b"}, {"y"})});
