@@ -194,6 +194,10 @@ TEST_F(Command, FilesThatAreNoModelsAreNamed) {
   says("x.bin", "is not a model: it begins with \"hello\"");
   fs::create_directories(path("empty"));
   EXPECT_THAT(run({"summary", path("empty")}).err, HasSubstr("is a directory without a model: there is no model.safetensors in it (it is empty)"));
+  for (const char* name : {"f", "e", "d", "c", "b", "a"}) write(path(std::string("empty/") + name), "");
+  EXPECT_THAT(run({"summary", path("empty")}).err, HasSubstr("(it holds \"a\", \"b\", \"c\", \"d\", \"e\", \"f\")"));
+  write(path("empty/g"), "");
+  EXPECT_THAT(run({"summary", path("empty")}).err, HasSubstr("(it holds \"a\", \"b\", \"c\", \"d\", \"e\", \"f\" and 1 more)"));
   saved(Sequential({Dense(2, {.input_shape = {3}})}), "models/one");
   EXPECT_THAT(run({"evaluate", path("models")}).err, HasSubstr("models are in " + path("models/one")));
 }

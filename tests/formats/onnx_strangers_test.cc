@@ -165,6 +165,28 @@ TEST(OnnxStrangers, AResizeToTheSameSizeIsNothing) {
   }
 }
 
+TEST(OnnxStrangers, AxesDoNotGrowWithoutBound) {
+  for (const std::int64_t size : {std::int64_t{-2}, std::int64_t{0}, (std::int64_t{1} << 20) + 1}) {
+    OnnxFile file = with_nodes({onnx_node("Expand", {"x", "s"}, {"y"}, "grow")});
+    file.inputs = {onnx_value("x", {0, 3, 1, 5})};
+    file.initializers = {onnx_integers("s", {4}, {1, 1, size, 1})};
+    refuses(file, {"node 0 \"grow\" (Expand)", "cannot be expanded at axis 2"});
+  }
+}
+
+TEST(OnnxStrangers, WindowsOfAveragesSeeTheMap) {
+  for (const bool counts_pads : {false, true}) {
+    OnnxFile file = with_nodes({onnx_node("AveragePool", {"x"}, {"y"}, "mean")
+                                    .message(5, onnx_attribute("kernel_shape", {2, 2}))
+                                    .message(5, onnx_attribute("pads", {2, 0, 0, 0}))
+                                    .message(5, onnx_attribute("count_include_pad", counts_pads ? 1 : 0))});
+    if (counts_pads)
+      EXPECT_EQ(read(file.bytes()).graph.output_shape(), (Shape{5, 4, 3}));
+    else
+      refuses(file, {"node 0 \"mean\" (AveragePool)", "a pad of 2 is as large as the window"});
+  }
+}
+
 // Between two pixels a cubic may fall below both.
 TEST(OnnxStrangers, ACubicResizeMayGiveNegativeValues) {
   OnnxFile file = with_nodes({onnx_node("Relu", {"x"}, {"r"}), onnx_node("Resize", {"r", "", "scales"}, {"a"}).message(5, Message().text(1, "mode").integer(20, 3).text(4, "cubic")),
