@@ -358,6 +358,11 @@ void soak(const Options& options) {
     last = what_is_left();
     if (round < least_rounds || seconds() < options.seconds / 4)
       most = {std::max(most.bytes, last.bytes), std::max(most.files, last.files), std::max(most.threads, last.threads)};
+    // The system shows a thread for a moment after it was joined.
+    for (int i = 0; i < 100 && last.threads > most.threads; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      last.threads = what_is_left().threads;
+    }
     require(last.files <= most.files, fmt::format("round {}: {} open files are left, {} before", round, last.files, most.files));
     require(last.threads <= most.threads, fmt::format("round {}: {} threads are left, {} before", round, last.threads, most.threads));
     if (seconds() >= next_line) line(), next_line = seconds() + 60;
