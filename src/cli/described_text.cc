@@ -5,8 +5,8 @@
 #include <string_view>
 #include <vector>
 
-#include "cli/command.h"
 #include "io/text.h"
+#include "linn/error.h"
 
 namespace linn::cli {
 namespace {
@@ -25,9 +25,9 @@ Json value_of(std::string_view text) {
 void add_argument(Json& node, std::string_view argument, const std::string& option, const std::string& text) {
   const std::size_t equals = argument.find('=');
   if (equals == std::string_view::npos || equals == 0 || equals + 1 == argument.size())
-    throw UsageError(fmt::format("{} {}: {} came where ARGUMENT=VALUE is allowed: NAME:ARGUMENT=VALUE,ARGUMENT=VALUE", option, quote(text), quote(argument)));
+    throw FormatError(fmt::format("{} {}: {} came where ARGUMENT=VALUE is allowed: NAME:ARGUMENT=VALUE,ARGUMENT=VALUE", option, quote(text), quote(argument)));
   const std::string key(argument.substr(0, equals));
-  if (node["config"].contains(key)) throw UsageError(fmt::format("{} {}: {} is given twice", option, quote(text), key));
+  if (node["config"].contains(key)) throw FormatError(fmt::format("{} {}: {} is given twice", option, quote(text), key));
   node["config"][key] = value_of(argument.substr(equals + 1));
 }
 
@@ -36,7 +36,7 @@ Json begin_node(std::string_view part, const std::string& option, const std::str
   const std::size_t colon = part.find(':');
   const std::string name(part.substr(0, colon));
   if (name.empty() || name.find('=') != std::string::npos)
-    throw UsageError(fmt::format("{} {}: {} came where a name is allowed, NAME or NAME:ARGUMENT=VALUE", option, quote(text), quote(part)));
+    throw FormatError(fmt::format("{} {}: {} came where a name is allowed, NAME or NAME:ARGUMENT=VALUE", option, quote(text), quote(part)));
   if (colon == std::string_view::npos) return name;
   Json node = {{"class_name", name}, {"config", Json::object()}};
   add_argument(node, part.substr(colon + 1), option, text);
@@ -74,7 +74,7 @@ Json described_texts(const std::string& option, const std::string& text) {
 
 Json described_text(const std::string& option, const std::string& text) {
   const Json list = described_texts(option, text);
-  if (list.size() != 1) throw UsageError(fmt::format("{} {}: one name is allowed, with arguments as NAME:ARGUMENT=VALUE,ARGUMENT=VALUE", option, quote(text)));
+  if (list.size() != 1) throw FormatError(fmt::format("{} {}: one name is allowed, with arguments as NAME:ARGUMENT=VALUE,ARGUMENT=VALUE", option, quote(text)));
   return list[0];
 }
 

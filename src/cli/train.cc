@@ -389,8 +389,10 @@ CLI::Option* add_described(CLI::App& app, const std::string& name, detail::io::J
                            detail::io::Json (*parse)(const std::string&, const std::string&), const std::string& description) {
   return add_value(app, name, description, [&run, member, parse](const std::string& option, const std::string& text) {
     TrainingRun alone;
-    alone.*member = parse(option, text);
-    as_usage([&] { check_described(alone, "--"); });
+    as_usage([&] {
+      alone.*member = parse(option, text);
+      check_described(alone, "--");
+    });
     run.*member = alone.*member;
   });
 }
@@ -479,8 +481,10 @@ void add_compile_options(CLI::App& app, TrainingRun& run, RateOptions& rate) {
   add_value(app, "--schedule",
             "how the learning rate changes over the steps: cosine, cosine:warmup_steps=500, one_cycle and others (`linn layers` lists them) [not at all]",
             [&rate](const std::string& option, const std::string& text) {
-              rate.schedule = described_text(option, text);
-              as_usage([&] { check_schedule(rate.schedule); });
+              as_usage([&] {
+                rate.schedule = described_text(option, text);
+                check_schedule(rate.schedule);
+              });
             })
       ->type_name("NAME");
   add_described(app, "--loss", &TrainingRun::loss, run, described_text,

@@ -166,15 +166,11 @@ void read_texts(TrainingRun& run, const std::string& path) {
   const auto read = [](Json& part, const std::string& where) {
     if (part.is_string()) part = described_text(where, part.get<std::string>());
   };
-  try {
-    read(run.optimizer, path + ": optimizer");
-    read(run.loss, path + ": loss");
-    if (run.metrics.is_string()) run.metrics = described_texts(path + ": metrics", run.metrics.get<std::string>());
-    if (run.metrics.is_array())
-      for (Json& metric : run.metrics) read(metric, path + ": metrics");
-  } catch (const UsageError& error) {
-    throw FormatError(error.what());
-  }
+  read(run.optimizer, path + ": optimizer");
+  read(run.loss, path + ": loss");
+  if (run.metrics.is_string()) run.metrics = described_texts(path + ": metrics", run.metrics.get<std::string>());
+  if (run.metrics.is_array())
+    for (Json& metric : run.metrics) read(metric, path + ": metrics");
 }
 
 }  // namespace
