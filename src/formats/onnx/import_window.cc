@@ -40,7 +40,7 @@ Kernel kernel_of(const Operation& op) {
   if (over_steps) kernel.dims.insert(kernel.dims.begin() + 2, 1);
   kernel.first = kernel.dims[0], kernel.second = kernel.dims[1];
   kernel.size = {kernel.dims[2], kernel.dims[3]};
-  if (list_of_axes(op, "kernel_shape", kernel.size, 1) != kernel.size)
+  if (list_of_axes(op, "kernel_shape", kernel.size) != kernel.size)
     op.refuse("attribute \"kernel_shape\" is {}, the weights have shape {}", to_string(op.list("kernel_shape")), values->shape_text());
   return kernel;
 }
@@ -144,8 +144,7 @@ void import_conv_transpose(const Operation& op) {
   if (kernel.first != map[2]) op.refuse("weights {} do not fit a map of {} channels", kernel.values->shape_text(), map[2]);
   const auto pair = [&](std::string_view name, std::vector<std::int64_t> otherwise) {
     const std::size_t count = otherwise.size();
-    const std::int64_t alone = otherwise[0];
-    std::vector<std::int64_t> list = list_of_axes(op, name, std::move(otherwise), alone);
+    std::vector<std::int64_t> list = list_of_axes(op, name, std::move(otherwise));
     const auto outside = [](std::int64_t value) { return value < 0 || value > (1 << 20); };
     if (list.size() != count || std::any_of(list.begin(), list.end(), outside))
       op.refuse("attribute \"{}\" is {}; {} numbers, 0 or more, are allowed", name, to_string(list), count);
@@ -160,7 +159,7 @@ void import_conv_transpose(const Operation& op) {
     std::vector<std::int64_t> wanted = {map[0] * strides[0], map[1] * strides[1]};
     if (map[0] == Shape::none || map[1] == Shape::none)
       op.refuse("auto_pad {} and output_shape need the size of the map, which the file leaves open", auto_pad);
-    if (has_shape) wanted = list_of_axes(op, "output_shape", {}, 1);
+    if (has_shape) wanted = list_of_axes(op, "output_shape", {});
     if (wanted.size() != 2) op.refuse("attribute \"output_shape\" is {}; two sizes are allowed", to_string(wanted));
     for (std::size_t axis = 0; axis < 2; ++axis) {
       std::int64_t total = strides[axis] * (map[static_cast<std::ptrdiff_t>(axis)] - 1) + extra[axis] +
@@ -193,7 +192,7 @@ namespace {
 
 // The window on a map with `around` it, which counts as pads of the window.
 OnnxWindow pool_window(const Operation& op, const Shape& map, const Pads2& around = 0) {
-  const std::vector<std::int64_t> size = list_of_axes(op, "kernel_shape", {}, 1);
+  const std::vector<std::int64_t> size = list_of_axes(op, "kernel_shape", {});
   if (size.size() != 2) op.refuse("attribute \"kernel_shape\" is {}, which does not fit the axes of the map", to_string(op.list("kernel_shape")));
   const auto grown = [](std::int64_t n, const Pads1& pads) { return n == Shape::none ? n : n + pads.before + pads.after; };
   OnnxWindow window = read_window(op, size, {grown(map[0], around.height), grown(map[1], around.width), map[2]});

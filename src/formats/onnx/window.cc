@@ -8,9 +8,9 @@ namespace {
 constexpr std::int64_t most = 1 << 20;  // of a size, a stride or a pad
 
 // So many numbers as `otherwise` has, each from `least` on.
-std::vector<std::int64_t> checked_list(const Operation& op, std::string_view name, std::vector<std::int64_t> otherwise, std::int64_t alone, std::int64_t least) {
+std::vector<std::int64_t> checked_list(const Operation& op, std::string_view name, std::vector<std::int64_t> otherwise, std::int64_t least) {
   const std::size_t count = otherwise.size();
-  std::vector<std::int64_t> list = list_of_axes(op, name, std::move(otherwise), alone);
+  std::vector<std::int64_t> list = list_of_axes(op, name, std::move(otherwise));
   if (list.size() != count) op.refuse("attribute \"{}\" has {} numbers, which do not fit the axes of the map", name, op.list(name).size());
   for (const std::int64_t value : list)
     if (value < least || value > most) op.refuse("attribute \"{}\" is {}; {} to {} is allowed", name, to_string(list), least, most);
@@ -53,18 +53,18 @@ bool is_same(const WindowAxis& axis) {
 
 }  // namespace
 
-std::vector<std::int64_t> list_of_axes(const Operation& op, std::string_view name, std::vector<std::int64_t> otherwise, std::int64_t alone) {
-  std::vector<std::int64_t> list = op.list(name, {});
-  if (!op.has(name)) return otherwise;
-  if (!op.is_over_steps()) return list;
+std::vector<std::int64_t> list_of_axes(const Operation& op, std::string_view name, std::vector<std::int64_t> otherwise) {
+  const std::int64_t alone = otherwise.empty() ? 1 : otherwise.front();
+  std::vector<std::int64_t> list = op.list(name, std::move(otherwise));
+  if (!op.has(name) || !op.is_over_steps()) return list;
   if (list.size() == 1) return {alone, list[0]};
   if (list.size() == 2) return {alone, list[0], alone, list[1]};
   return list;
 }
 
 OnnxWindow read_window(const Operation& op, const std::vector<std::int64_t>& size, const Shape& map) {
-  const auto strides = checked_list(op, "strides", {1, 1}, 1, 1), dilations = checked_list(op, "dilations", {1, 1}, 1, 1),
-             pads = checked_list(op, "pads", {0, 0, 0, 0}, 0, 0);
+  const auto strides = checked_list(op, "strides", {1, 1}, 1), dilations = checked_list(op, "dilations", {1, 1}, 1),
+             pads = checked_list(op, "pads", {0, 0, 0, 0}, 0);
   const std::string_view auto_pad = op.text("auto_pad", "NOTSET");
   const bool ceil_mode = op.integer("ceil_mode", 0) != 0;
   OnnxWindow window;

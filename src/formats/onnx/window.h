@@ -34,8 +34,9 @@ struct OnnxWindow {
   std::string_view padding() const { return form == PadForm::same ? "same" : "valid"; }
 };
 
-/// A list attribute with a number for each axis of the window, or two (pads); that of a window over steps gets `alone` for the one row of its map.
-std::vector<std::int64_t> list_of_axes(const Operation& op, std::string_view name, std::vector<std::int64_t> otherwise, std::int64_t alone);
+/// A list attribute with a number for each axis of the window, or two (pads), else `otherwise`. That of a window over steps gets the first number of
+/// `otherwise` for the one row of its map; 1, a size, where that is empty.
+std::vector<std::int64_t> list_of_axes(const Operation& op, std::string_view name, std::vector<std::int64_t> otherwise);
 
 /// Reads auto_pad, pads, strides, dilations and ceil_mode. `size`: height and width of the window; `map`: of the map (height, width,
 /// channels), Shape::none where open; (1, steps, channels) where the node's value is (N, C, steps). FormatError for what does not fit.
