@@ -70,12 +70,6 @@ TEST(OnnxExport, EveryLayerComesBack) {
   EXPECT_GT(count, 150U);
 }
 
-std::vector<std::string> class_names(const detail::graph::Graph& graph) {
-  std::vector<std::string> names;
-  for (const detail::graph::Member& member : graph.members()) names.emplace_back(member.class_name());
-  return names;
-}
-
 // The nodes of a polyphase sampling are the layer again, with its strides and norm, for maps of any size.
 TEST(OnnxExport, PolyphaseSamplingComesBackAsTheLayer) {
   for (const char* order : {"l1", "l2", "linf"})

@@ -54,9 +54,7 @@ TEST(OnnxImport, WindowsOverStepsComputeWhatOnnxRuntimeComputes) { EXPECT_EQ(exp
 TEST(OnnxImport, WindowsOverStepsBecomeLayersOverSteps) {
   const Archive archive = load_npz(fixture("steps.npz"));
   const detail::formats::OnnxModel model = detail::formats::read_onnx(model_bytes(archive["network/model"]), "network", "", 1);
-  std::vector<std::string> classes;
-  for (const detail::graph::Member& member : model.graph.members()) classes.emplace_back(member.class_name());
-  EXPECT_THAT(classes, ::testing::ElementsAre("InputLayer", "Permute", "Conv1D", "BatchNormalization", "Activation", "ZeroPadding1D", "MaxPooling1D", "Flatten", "Dense"));
+  EXPECT_THAT(class_names(model.graph), ::testing::ElementsAre("InputLayer", "Permute", "Conv1D", "BatchNormalization", "Activation", "ZeroPadding1D", "MaxPooling1D", "Flatten", "Dense"));
 }
 
 // A network that was imported may be given maps of another size: Keras's "same" has other pads there.
@@ -102,19 +100,14 @@ TEST(OnnxImport, ConstantsAreExpandedAlongTheirAxesOfSizeOne) {
 TEST(OnnxImport, TheNodesOfALayerNormalizationAreTheLayer) {
   const Archive archive = load_npz(fixture("operators.npz"));
   const detail::formats::OnnxModel model = detail::formats::read_onnx(model_bytes(archive["layer_norm_parts/model"]), "layer_norm_parts", "", 1);
-  std::vector<std::string> classes;
-  for (const detail::graph::Member& member : model.graph.members()) classes.emplace_back(member.class_name());
-  EXPECT_THAT(classes, ::testing::Contains("LayerNormalization"));
+  EXPECT_THAT(class_names(model.graph), ::testing::Contains("LayerNormalization"));
 }
 
 // Layers that Keras has too, and no exchange of axes where the constant's axes lie last in linn.
 TEST(OnnxImport, ConstantsBecomeFrozenNormalizations) {
   const Archive archive = load_npz(fixture("operators.npz"));
   const auto classes = [&](const char* name) {
-    const detail::formats::OnnxModel model = detail::formats::read_onnx(model_bytes(archive[fmt::format("{}/model", name)]), name, "", 1);
-    std::vector<std::string> names;
-    for (const detail::graph::Member& member : model.graph.members()) names.emplace_back(member.class_name());
-    return names;
+    return class_names(detail::formats::read_onnx(model_bytes(archive[fmt::format("{}/model", name)]), name, "", 1).graph);
   };
   using ::testing::ElementsAre;
   EXPECT_THAT(classes("mul_channels_second"), ElementsAre("InputLayer", "BatchNormalization"));

@@ -12,6 +12,7 @@
 #include "io/file.h"
 #include "support/message_of.h"
 #include "support/onnx_file.h"
+#include "support/run_graph.h"
 #include "support/sanitized.h"
 
 namespace linn::tests {
@@ -95,12 +96,7 @@ TEST(OnnxStrangers, ANodeHasSixtyFourAttributes) {
   refuses(file, {"more than 64 attributes"});
 }
 
-std::vector<std::string> classes_in(const OnnxFile& file) {
-  const detail::formats::OnnxModel model = read(file.bytes());
-  std::vector<std::string> names;
-  for (const detail::graph::Member& member : model.graph.members()) names.emplace_back(member.class_name());
-  return names;
-}
+std::vector<std::string> classes_in(const OnnxFile& file) { return class_names(read(file.bytes()).graph); }
 
 TEST(OnnxStrangers, AxesOfSizeOneGrowToThoseOfAConstant) {
   for (const std::int64_t size : {2, 3}) {

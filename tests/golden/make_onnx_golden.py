@@ -440,7 +440,7 @@ def computed():
                                   {"axes": ints(1), "eps": number(1e-12)}, 17), [draw(2, 3, 4, 5)])
 
 
-# ---- networks of torch -----------------------------------------------------------------------------------------------
+# ---- windows over steps ----------------------------------------------------------------------------------------------
 
 
 def steps():
@@ -474,6 +474,9 @@ def steps():
              helper.make_node("Gemm", ["g", "m", "n"], ["y0"])]
     held = {"w": draw(5, 3, 4), "b": draw(1, 5, 1), "scale": draw(5), "offset": draw(5), "mean": draw(5), "variance": np.abs(draw(5)) + 0.5, "m": draw(30, 4), "n": draw(4)}
     save("network", model_of(nodes, [("x0", ["N", 3, 12])], ["y0"], held, 17), [draw(2, 3, 12)])
+
+
+# ---- networks of torch -----------------------------------------------------------------------------------------------
 
 
 def networks():

@@ -4,11 +4,11 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <random>
 #include <vector>
 
 #include "linn/layers.h"
 #include "linn/model.h"
+#include "support/finite_differences.h"
 
 namespace linn {
 namespace {
@@ -86,15 +86,9 @@ TEST(ActivityRegularization, LeavesPredictionsAsTheyAre) {
 struct MixtureProblem {
   static constexpr std::size_t images = 3, side = 4, cells = side * side;
 
-  std::vector<double> x = drawn(images * cells, 1), kernel = drawn(9, 2);
+  tests::Values x = tests::random_values(images * cells, 1), kernel = tests::random_values(9, 2);
   double scale = 3;
 
-  static std::vector<double> drawn(std::size_t count, unsigned seed) {
-    std::mt19937 generator(seed);
-    std::vector<double> values(count);
-    for (double& value : values) value = static_cast<double>(generator() % 2001) / 1000 - 1;
-    return values;
-  }
   double convolved(std::size_t image, std::size_t row, std::size_t column) const {
     double sum = 0;
     for (std::size_t i = 0; i < 3; ++i)

@@ -1,12 +1,20 @@
 // A graph on given numbers, in an inference plan.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "graph/graph.h"
 #include "support/plan_run.h"
 
 namespace linn::tests {
+
+/// The classes of its layers, in order.
+inline std::vector<std::string> class_names(const detail::graph::Graph& graph) {
+  std::vector<std::string> names;
+  for (const detail::graph::Member& member : graph.members()) names.emplace_back(member.class_name());
+  return names;
+}
 
 /// What leaves the graph for these inputs, which have the batch axis first, as float32 tensors.
 inline std::vector<Tensor> run_graph(const detail::graph::Graph& graph, const std::vector<Tensor>& inputs,
